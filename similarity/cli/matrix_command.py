@@ -1,8 +1,5 @@
 """`trajsim matrix`: all similarities of the texts in a file."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +34,7 @@ from similarity.cli.terminal import (
 from similarity.errors import ConfigError
 from similarity.room import JSON_PAIR, MATRIX_PAIR, check_all_pairs
 from similarity.scorer import Scorer
-from similarity.storage.parts import is_begun, parts_folder
+from similarity.storage.parts import ANSWERS, PartsFolder, hold_parts
 from similarity.storage.store import Store
 from similarity.tabular.formats import ENDINGS, STANDARD, format_of
 from similarity.tabular.writing import WRITE_FORMATS, check_place, stream_rows, write_matrix
@@ -140,8 +137,12 @@ def matrix(
     if streamed and out is not None:
         note_paths([*rows.texts, *(others.texts if others else ())])
         note_goes_on()
-        model = open_model(choice)
-        with _answers(Path(out)) as store:
+        with (
+            # First: nothing there may change under a process that is at work.
+            hold_parts(Path(out)) as held,
+            Store(held.path / ANSWERS, remedy=f"delete {held.path}") as store,
+        ):
+            model = open_model(choice)
             scorers = (
                 shortlist_and_judge(model, scoring, store)
                 if rerank
@@ -150,7 +151,7 @@ def matrix(
             of_columns = None if others is None else others.texts
             grid = Grid(rows.texts, of_columns, tile)
             named = rows.ids, (others or rows).ids
-            _stream(scorers, grid, selection, streamed, Path(out), named)
+            _stream(scorers, grid, selection, streamed, Path(out), named, held)
             texts = [*grid.rows, *(of_columns or ())]
             print_warnings([*cut_warnings(scorers[0], texts), *unfamiliar(model, texts).values()])
         return
@@ -171,18 +172,6 @@ def matrix(
     if plot is not None:
         with after(out):
             draw_heat(result, plot)
-
-
-@contextmanager
-def _answers(path: Path) -> Iterator[Store]:
-    """Give what is kept of the model's answers while a file is made; none where it was refused."""
-    folder = parts_folder(path)
-    try:
-        with Store(folder / "answers.sqlite", remedy=f"delete {folder}") as store:
-            yield store
-    finally:
-        if not is_begun(path):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _selection(above: float | None, nearest: int | None, rerank: bool) -> Selection | None:
@@ -228,11 +217,12 @@ def _stream(
     kind: str,
     path: Path,
     named: tuple[Ids, Ids],
+    held: PartsFolder,
 ) -> None:
     scorer, judge = scorers
     with progress_in_parts("comparing", "pair", grid.cells) as (on_progress, progress):
         if selection is None:
-            stream_matrix(scorer, grid, path, on_progress, progress)
+            stream_matrix(scorer, grid, path, on_progress, progress, held=held)
             written = f"{grid.cells} similarities"
         else:
             count = stream_pairs(
@@ -246,6 +236,7 @@ def _stream(
                 judge=judge,
                 on_progress=on_progress,
                 progress=progress,
+                held=held,
             )
             written = f"{count} pairs"
     note(f"wrote {written} to {path}")

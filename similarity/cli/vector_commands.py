@@ -31,6 +31,7 @@ from similarity.errors import ConfigError
 from similarity.presets import VECTOR_PRESETS
 from similarity.prompts import Prompt
 from similarity.storage.files import check_folder
+from similarity.storage.parts import check_parts
 from similarity.tabular.formats import READ_FORMATS, STANDARD, format_of
 from similarity.tabular.texts import split_columns
 from similarity.tabular.writing import check_place
@@ -261,6 +262,7 @@ def embed(
     written_as = "jsonl" if out is None else format_of(out, None, allowed=WRITTEN, flag=None)
     check_place(written_as, out)
     if out is not None:
+        check_parts(Path(out))
         note_goes_on()
     read = texts_of(file, kind, columns)
     note_paths(read.texts)

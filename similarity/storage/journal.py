@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -18,6 +19,9 @@ _CHECKSUM = "checksum"
 
 # What helps where another process is writing.
 _WAIT = "wait for it, or write to another place"
+
+# How often a folder is made anew that other processes delete.
+_TRIES = 100
 
 # How many differences between two headers a message shows.
 _SHOWN = 4
@@ -50,17 +54,41 @@ class Journal:
         ConfigError
             If it was begun with another header; the message says what differs.
         """
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file, is_new = open_held(path)
-        journal = cls(path, file, is_new=is_new)
+        journal = cls.hold(path)
         try:
-            journal._resume(_sealed(header, "")[0])
+            journal.begin(header)
         except BaseException:
             journal.discard()
-            file.close()
+            journal.close()
             raise
         return journal
+
+    @classmethod
+    def hold(cls, path: Path) -> Self:
+        """Keep a journal for this process alone, made where needed; `begin` comes next.
+
+        Raises
+        ------
+        InputError
+            If another process is writing it, or it is not writable.
+        """
+        with writing(path):
+            file, is_new = _made_and_held(path)
+        return cls(path, file, is_new=is_new)
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """Write the header, or take up what has the same one; raises as `open` does."""
+        self._resume(_sealed(header, "")[0])
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether this process made the file."""
+        return self._is_new
+
+    @property
+    def is_begun(self) -> bool:
+        """Return whether there is anything in it."""
+        return os.fstat(self._file.fileno()).st_size > 0
 
     @classmethod
     def peek(cls, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
@@ -160,6 +188,17 @@ def write_through(file: FileIO, content: bytes) -> None:
     while rest:
         rest = rest[file.write(rest) :]
     os.fsync(file.fileno())
+
+
+def _made_and_held(path: Path) -> tuple[FileIO, bool]:
+    """Open a file as `open_held` does, and make its folder where needed."""
+    for _ in range(_TRIES):
+        # A process that is done with the folder may delete it as soon as it is made.
+        with suppress(FileNotFoundError, FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return open_held(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open_held(path)
 
 
 def _made(path: str, flags: int) -> int:

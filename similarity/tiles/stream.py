@@ -16,7 +16,7 @@ import numpy as np
 from similarity.models.base import OnProgress, ignore_progress
 from similarity.scorer import Progress, Scorer, no_progress
 from similarity.storage.files import followed, replace_file, writing
-from similarity.storage.parts import is_begun, parts_of
+from similarity.storage.parts import MATRIX, PartsFolder, is_begun, parts_of
 from similarity.tiles.grid import Grid, Selection
 from similarity.validation import given_path
 
@@ -41,6 +41,8 @@ def stream_matrix(
     path: str | PathLike[str],
     on_progress: OnProgress = ignore_progress,
     progress: Progress = no_progress,
+    *,
+    held: PartsFolder | None = None,
 ) -> None:
     """Write all similarities to a .npy file, float32, shape "row column".
 
@@ -52,11 +54,14 @@ def stream_matrix(
         Called with the number of pairs that are done.
     progress
         Follows the stages of each tile.
+    held
+        The folder of the parts, where the caller holds it.
 
     Raises
     ------
     InputError
-        If a text cannot be compared, the file cannot be written, or another process writes it.
+        If a text cannot be compared, the file cannot be written, another process writes it, or
+        the folder of its parts has other files.
     ConfigError
         If the file was begun with other texts or settings; the message says what differs.
     """
@@ -64,8 +69,8 @@ def stream_matrix(
     shape = (len(grid.rows), len(grid.others))
     if not is_begun(path):
         grid.check(scorer)
-    with parts_of(path, grid.header(scorer) | {"kind": "matrix"}) as work:
-        target = work.folder / "matrix.npy"
+    with parts_of(path, grid.header(scorer) | {"kind": "matrix"}, held) as work:
+        target = work.folder / MATRIX
         with writing(path):
             matrix = _opened(target, shape)
         for number, (rows, columns) in enumerate(grid.tiles()):
@@ -94,6 +99,7 @@ def stream_pairs(
     judge: Scorer | None = None,
     on_progress: OnProgress = ignore_progress,
     progress: Progress = no_progress,
+    held: PartsFolder | None = None,
 ) -> int:
     """Write the pairs of a selection, row by row, and return their number.
 
@@ -111,11 +117,14 @@ def stream_pairs(
         Called with the number of pairs that are done.
     progress
         Follows the stages of each tile.
+    held
+        The folder of the parts, where the caller holds it.
 
     Raises
     ------
     InputError
-        If a text cannot be compared, the file cannot be written, or another process writes it.
+        If a text cannot be compared, the file cannot be written, another process writes it, or
+        the folder of its parts has other files.
     ConfigError
         If the file was begun with other texts or settings; the message says what differs.
     """
@@ -125,7 +134,7 @@ def stream_pairs(
     if not is_begun(path):
         for each in (scorer, *(() if judge is None else (judge,))):
             grid.check(each)
-    with parts_of(path, header) as work:
+    with parts_of(path, header, held) as work:
         blocks = grid.row_blocks
         for number, rows in enumerate(blocks):
             if not work.has_file(number):

@@ -98,7 +98,7 @@ def write_vectors(
     ------
     InputError
         If a text cannot be read by the model, `ids` are no list of as many, the file cannot be
-        written, or another process writes it.
+        written, another process writes it, or the folder of its parts has other files.
     ConfigError
         If it was begun with other texts, vectors or settings, or `dimensions` is out of range.
     """

@@ -135,6 +135,33 @@ def test_a_folder_of_other_files_is_not_written_to(line: str, other: str, place:
     assert content(place) == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "embed lines.txt --out v.npy",
+        "embed lines.txt --out v.jsonl",
+        "embed {theirs} --out v.npy",
+        "matrix lines.txt --out v.npy",
+        "matrix {theirs} --out v.npy",
+        "matrix lines.txt --nearest 1 --out v.csv",
+        "matrix long.txt --nearest 1 --out v.csv",
+        "matrix lines.txt --above 0.1 --out v.jsonl",
+    ],
+)
+def test_a_folder_of_parts_with_other_files_is_not_written_to(line: str, place: Path) -> None:
+    """All that was in it was deleted, the input too, and by a command that was refused."""
+    theirs = Path(f"{line.rsplit(maxsplit=1)[-1]}.parts", "chapters", "one.txt")
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("a red car\nthe sea\n")
+    Path("long.txt").write_text("word " * 9000)
+    before = content(place)
+    refused = CliRunner().invoke(main, [*line.format(theirs=theirs).split(), "--model", "toy"])
+    assert refused.exit_code == 2, refused.output
+    assert "v." in refused.stderr
+    assert ".parts has chapters, which trajsim did not write; move it away, or" in refused.stderr
+    assert content(place) == before
+
+
 def commands(group: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
     if not isinstance(group, click.Group):
         yield name, group

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from similarity import compare_matrix
-from similarity.cli import tables
+from similarity.cli import matrix_command, tables
 from similarity.cli.main import main
 from similarity.cli.matrix_tables import nearest_pairs, print_matrix
 from similarity.config import ComparisonConfig
@@ -47,6 +47,37 @@ def shown(
     monkeypatch.setattr(tables, "PIPE_WIDTH", width)
     print_matrix(result)
     return str(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("options", [("--out", "m.npy"), ("--nearest", "1", "--out", "m.csv")])
+@pytest.mark.parametrize("texts", [TEXTS[:6], TEXTS[1:7]])
+def test_another_process_is_told_at_once_and_breaks_nothing(
+    options: tuple[str, ...],
+    texts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before the first tile it deleted what the first had begun, or wrote the same file."""
+    monkeypatch.chdir(tmp_path)
+    first, second = written(tmp_path, TEXTS[:6], "first"), written(tmp_path, texts, "second")
+    assert run(first, *options, *TOY).exit_code == 0
+    expected = Path(options[-1]).read_bytes()
+    Path(options[-1]).unlink()
+    chosen, told = matrix_command.chosen_scorer, []
+
+    def late(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(matrix_command, "chosen_scorer", chosen)
+        told.append(run(second, *options, *TOY))
+        return chosen(*given, **more)
+
+    monkeypatch.setattr(matrix_command, "chosen_scorer", late)
+    done = run(first, *options, *TOY)
+    assert done.exit_code == 0, done.output
+    (refused,) = told
+    assert refused.exit_code == 2
+    assert "another process is writing" in refused.stderr
+    assert Path(options[-1]).read_bytes() == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "second", options[-1]}
 
 
 def part(result: SimilarityMatrix, count: int) -> SimilarityMatrix:
