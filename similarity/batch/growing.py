@@ -10,7 +10,8 @@ from typing import Self
 
 from similarity.errors import InputError
 from similarity.storage.files import writing
-from similarity.storage.journal import Journal, open_held, write_through
+from similarity.storage.held import open_held
+from similarity.storage.journal import Journal, write_through
 
 # What helps where another batch is writing a file: its own journal is held by each.
 _OF_ANOTHER = "another batch has it; name another by --errors, or write to another place"

@@ -1,10 +1,8 @@
 """A file of entries that outlives the process that writes it, killed at any moment."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -12,16 +10,11 @@ from typing import Any, BinaryIO, Self
 from similarity.digests import digest
 from similarity.errors import ConfigError, InputError
 from similarity.storage.differences import differences
-from similarity.storage.files import cannot_write, is_at, writing
+from similarity.storage.files import cannot_write, writing
+from similarity.storage.held import made_and_held
 
 # The name of an entry's checksum in its line.
 _CHECKSUM = "checksum"
-
-# What helps where another process is writing.
-_WAIT = "wait for it, or write to another place"
-
-# How often a folder is made anew that other processes delete.
-_TRIES = 100
 
 # How many differences between two headers a message shows.
 _SHOWN = 4
@@ -73,7 +66,7 @@ class Journal:
             If another process is writing it, or it is not writable.
         """
         with writing(path):
-            file, is_new = _made_and_held(path)
+            file, is_new = made_and_held(path)
         return cls(path, file, is_new=is_new)
 
     def begin(self, header: Mapping[str, Any]) -> None:
@@ -188,61 +181,6 @@ def write_through(file: FileIO, content: bytes) -> None:
     while rest:
         rest = rest[file.write(rest) :]
     os.fsync(file.fileno())
-
-
-def _made_and_held(path: Path) -> tuple[FileIO, bool]:
-    """Open a file as `open_held` does, and make its folder where needed."""
-    for _ in range(_TRIES):
-        # A process that is done with the folder may delete it as soon as it is made.
-        with suppress(FileNotFoundError, FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return open_held(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return open_held(path)
-
-
-def _made(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_EXCL, 0o666)
-
-
-def open_held(path: Path, remedy: str = _WAIT) -> tuple[FileIO, bool]:
-    """Open a file to append, for this process alone until it is closed; make it where needed.
-
-    Parameters
-    ----------
-    remedy
-        What helps where another process holds it.
-
-    Returns
-    -------
-    tuple
-        The file, and whether it was made here.
-
-    Raises
-    ------
-    InputError
-        If another process holds it.
-    OSError
-        If it cannot be opened.
-    """
-    while True:
-        try:
-            file, is_new = FileIO(path, "ab", opener=_made), True
-        except FileExistsError:
-            file, is_new = FileIO(path, "ab"), False
-        try:
-            # Held by the open file, so the system frees it however the process ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its holder may have deleted it before this one held it.
-            if is_at(file.fileno(), path):
-                return file, is_new
-        except BlockingIOError as error:
-            file.close()
-            raise InputError(f"another process is writing {path}; {remedy}") from error
-        except BaseException:
-            file.close()
-            raise
-        file.close()
 
 
 def _line(content: Mapping[str, Any]) -> bytes:

@@ -230,7 +230,7 @@ def test_one_that_is_deleted_before_it_is_held_is_begun_again(
             path.unlink()
         hold(file, how)
 
-    monkeypatch.setattr("similarity.storage.journal.fcntl.flock", delete_first)
+    monkeypatch.setattr("similarity.storage.held.fcntl.flock", delete_first)
     with Journal.open(path, HEADER) as opened:
         assert deleted
         opened.append({"a": 1})

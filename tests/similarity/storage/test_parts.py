@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from similarity.errors import InputError
-from similarity.storage import journal
+from similarity.storage import held as held_files
 from similarity.storage.parts import check_parts, hold_parts, is_begun, parts_folder, parts_of
 
 
@@ -146,7 +146,7 @@ def test_a_folder_that_is_deleted_before_it_is_held_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by a process that is done with it: no such file, it said."""
-    opened, calls = journal.open_held, []
+    opened, calls = held_files.open_held, []
 
     def late(path: Path) -> object:
         calls.append(path)
@@ -154,7 +154,7 @@ def test_a_folder_that_is_deleted_before_it_is_held_is_made_again(
             path.parent.rmdir()
         return opened(path)
 
-    monkeypatch.setattr(journal, "open_held", late)
+    monkeypatch.setattr(held_files, "open_held", late)
     with parts_of(tmp_path / "out", {}):
         pass
     assert len(calls) == 3
