@@ -1,11 +1,11 @@
-"""States that cannot be: of texts that differ much, yet alike, or of a length that none has."""
+"""Numbers that cannot be: of prompts that differ much, yet alike, or of a length that none has."""
 
 from collections.abc import Sequence
 from itertools import takewhile
 
 import numpy as np
 
-from similarity.arrays import Rows
+from similarity.arrays import LogProbs, Rows
 from similarity.errors import WrongAnswerError
 from similarity.models.base import TokenIds
 
@@ -29,13 +29,7 @@ def check_apart(prefixes: Sequence[TokenIds], states: Rows, lengths: tuple[float
     WrongAnswerError
         If two have one state, or one is far shorter or longer than those.
     """
-    first: dict[bytes, TokenIds] = {}
-    for prefix, state in zip(prefixes, states, strict=True):
-        if _much_apart(first.setdefault(state.tobytes(), prefix), prefix):
-            raise WrongAnswerError(
-                "gave two different prompts the same state; does something between repeat answers "
-                "or cut prompts?"
-            )
+    check_different(prefixes, states, "state")
     found = np.linalg.norm(states.astype(np.float64), axis=1)
     least, most = lengths[0] / LENGTH_FACTOR, lengths[1] * LENGTH_FACTOR
     if found.min() < least or found.max() > most:
@@ -43,6 +37,30 @@ def check_apart(prefixes: Sequence[TokenIds], states: Rows, lengths: tuple[float
             f"gave a state of length {found.min():.3g} to {found.max():.3g}, and from {least:.3g} "
             f"to {most:.3g} are possible after those at loading; does something change its answers?"
         )
+
+
+def check_different(prefixes: Sequence[TokenIds], rows: Rows | LogProbs, what: str) -> None:
+    """Check that prefixes that differ much have different numbers.
+
+    Parameters
+    ----------
+    rows
+        The numbers after each prefix, shape "prefix number".
+    what
+        What a message calls one row of them.
+
+    Raises
+    ------
+    WrongAnswerError
+        If two have the same.
+    """
+    first: dict[bytes, TokenIds] = {}
+    for prefix, row in zip(prefixes, rows, strict=True):
+        if _much_apart(first.setdefault(row.tobytes(), prefix), prefix):
+            raise WrongAnswerError(
+                f"gave two different prompts the same {what}; does something between repeat "
+                "answers or cut prompts?"
+            )
 
 
 def _much_apart(one: TokenIds, other: TokenIds) -> bool:

@@ -1,7 +1,7 @@
 """Log-probabilities of chosen next tokens, which a vLLM server gives without listing all others."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from similarity.models.base import OnProgress, TokenIds
 from similarity.models.checks import Check
 from similarity.models.gaps import TOLERANCE, Gap
 from similarity.models.vllm_server import values, wire
+from similarity.models.vllm_server.apart import check_different
 from similarity.models.vllm_server.batches import prefix_batches
 from similarity.models.vllm_server.gathering import gather
 from similarity.models.vllm_server.identity import Identity
@@ -32,6 +33,9 @@ from similarity.slices import slices
 MAX_CHOSEN = 128
 # Numbers that are listed in one answer, about: each takes some 75 bytes of JSON.
 LISTED = 1 << 16
+# The log-probabilities of fewer tokens may be the same after very different prompts, in half
+# precision: then some of the probe's are chosen too.
+TELLING = 16
 NAME = "chosen tokens"
 # What a server that does not know the field says of it, or of a request that it cannot validate.
 _UNKNOWN_FIELD = re.compile(r"logprob|extra[ _]|unexpected|unrecognized|validat", re.IGNORECASE)
@@ -70,7 +74,8 @@ def read_chosen(answer: Any, prefixes: Sequence[TokenIds], token_ids: Sequence[i
         If other tokens are listed.
     WrongAnswerError
         If one is left out, is not finite, was clamped, or is no log-probability, if those after
-        a prefix have more than all probability, or if the answer is to other prefixes.
+        a prefix have more than all probability, if the answer is to other prefixes, or if it
+        lists the numbers of another choice.
     """
     names = [f"token_id:{token}" for token in token_ids]
     choices = wire.completions_of(answer, prefixes)
@@ -88,8 +93,27 @@ def read_chosen(answer: Any, prefixes: Sequence[TokenIds], token_ids: Sequence[i
         raise WrongAnswerError(
             f"left out the log-probability of a chosen token; {_MUST_KNOW}"
         ) from error
+    for choice, place in zip(choices, listed, strict=True):
+        _check_own(choice, place, set(names))
     values.check_places(places)
-    return np.array(rows, np.float64).reshape(len(prefixes), len(names))
+    found = np.array(rows, np.float64).reshape(len(prefixes), len(names))
+    check_different(prefixes, found, "log-probabilities")
+    return found
+
+
+def _check_own(choice: Any, place: Any, names: Set[str]) -> None:
+    """Check that what a choice lists is of the token that it says that it sampled.
+
+    Parameters
+    ----------
+    place
+        What it lists: of the chosen tokens, and of that one.
+    """
+    ids = wire.given_ids(choice)
+    values.check_listed(choice["logprobs"], ids)
+    sampled = {f"token_id:{token}" for token in ids}
+    if len(ids) != 1 or place.keys() | names != names | sampled:
+        raise values.other_listed()
 
 
 async def all_chosen(
@@ -173,6 +197,8 @@ async def _chosen_of(
     probe, (*before, last) = identity.probe, identity.probe.continuation
     with_probe = [(*probe.prefix, *before), *prefixes]
     chosen = list(dict.fromkeys((last, *token_ids)))
+    if len(chosen) < TELLING:
+        chosen = list(dict.fromkeys((*chosen, *before)))
     tokens = sum(map(len, with_probe))
 
     def read(answer: Any) -> LogProbs:

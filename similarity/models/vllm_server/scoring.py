@@ -73,8 +73,10 @@ def scores_of(choice: Any, prompt: Prompt) -> LogProbs:
         got = f"{len(listed)}" if isinstance(listed, list) else "no list of"
         raise WrongAnswerError(f"gave {got} log-probabilities for {prompt.tokens} prompt tokens")
     try:
-        places = zip(prompt.continuation, listed[len(prompt.prefix) :], strict=True)
-        scores = values.numbers([place[str(token)]["logprob"] for token, place in places])
+        # The prefix too is to be the one that was sent: many have one continuation scored.
+        places = zip(prompt.token_ids[1:], listed[1:], strict=True)
+        named = [place[str(token)] for token, place in places][-len(prompt.continuation) :]
+        scores = values.numbers([own["logprob"] for own in named])
     except (KeyError, TypeError) as error:
         raise WrongAnswerError("left out the log-probability of a prompt token") from error
     values.check_range(scores)

@@ -117,14 +117,19 @@ def check_read(answer: Any, tokens: int) -> None:
         )
 
 
-def check_listed(log_probs: Any, ids: TokenIds) -> None:
+def check_listed(log_probs: Any, ids: Sequence[Any]) -> None:
     """Raise WrongAnswerError if log-probabilities are listed of other tokens than were sampled."""
     named = log_probs.get("tokens")
     if named is not None and named != [f"token_id:{token}" for token in ids]:
-        raise WrongAnswerError(
-            "gave log-probabilities of other tokens than it says that it sampled; does something "
-            "change its answers?"
-        )
+        raise other_listed()
+
+
+def other_listed() -> WrongAnswerError:
+    """Return the error of an answer that lists other tokens than it says that it sampled."""
+    return WrongAnswerError(
+        "gave log-probabilities of other tokens than it says that it sampled; does something "
+        "change its answers?"
+    )
 
 
 def check_prompt(choice: Any, prompt: TokenIds) -> None:

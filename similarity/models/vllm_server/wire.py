@@ -215,13 +215,22 @@ def completions_of(answer: Any, prompts: Sequence[TokenIds]) -> list[Any]:
     return choices
 
 
-def _sample(choice: Any, request: SampleRequest) -> Sample:
+def given_ids(choice: Any) -> Sequence[Any]:
+    """Return what a choice gives as the ids of its sampled tokens, or raise WrongAnswerError."""
     try:
-        given, reason = values.listed(choice["token_ids"]), choice["finish_reason"]
+        return values.listed(choice["token_ids"])
     except (KeyError, TypeError) as error:
         raise WrongAnswerError(
             "gave no token ids; it must know return_token_ids (vLLM 0.11 or later)"
         ) from error
+
+
+def _sample(choice: Any, request: SampleRequest) -> Sample:
+    given = given_ids(choice)
+    try:
+        reason = choice["finish_reason"]
+    except KeyError as error:
+        raise other_shape(error) from error
     # A token that ends is no string, and no string was to end anything.
     if isinstance(stopped := choice.get("stop_reason"), str):
         raise WrongAnswerError(

@@ -39,6 +39,8 @@ class FakeServer:
         self.edit: Callable[[Answer, Answer], None] = lambda _body, _answer: None
         self.max_logprobs = 20
         self.gives_chosen = True
+        # The token that is sampled where others are chosen.
+        self.samples: Callable[[list[int]], int] = lambda prompt: sum(prompt) % 256
         # vLLM compares them with the model's tokens; others may not know them at all.
         self.checks_biases = True
         self.down = False
@@ -197,21 +199,27 @@ class FakeServer:
         tokens = body["logprob_token_ids"]
         assert len(tokens) == body["logprobs"] <= 128
         assert len(set(tokens)) == len(tokens)
-        # The sampled token is listed too.
-        named = [7, *tokens]
-        rows = self.model.next_log_probs([tuple(prompt) for prompt in body["prompt"]], named)
         choices = []
-        for i, (prompt, row) in enumerate(zip(body["prompt"], rows, strict=True)):
+        for i, prompt in enumerate(body["prompt"]):
+            sampled = self.samples(prompt)
+            # The sampled token is listed too.
+            named = list(dict.fromkeys((sampled, *tokens)))
+            (row,) = self.model.next_log_probs([tuple(prompt)], named)
             listed = {
                 f"token_id:{token}": float(found) for token, found in zip(named, row, strict=True)
             }
-            own = listed["token_id:7"]
+            own = listed[f"token_id:{sampled}"]
             choices.append(
                 {
                     "index": i,
                     "prompt_token_ids": prompt,
+                    "token_ids": [sampled],
                     "text": "x",
-                    "logprobs": {"token_logprobs": [own], "top_logprobs": [listed]},
+                    "logprobs": {
+                        "tokens": [f"token_id:{sampled}"],
+                        "token_logprobs": [own],
+                        "top_logprobs": [listed],
+                    },
                 }
             )
         return {"model": body["model"], "choices": choices}

@@ -17,7 +17,7 @@ from tests.similarity.models.fake_server import Answer, FakeServer, Load, scorin
 # Prompts of one length and one end: a list of the one names the tokens of the other.
 ALIKE = [ScoreRequest(prefix=(first, 66), continuations=((67, 68),)) for first in (65, 70, 71)]
 PREFIXES = [request.prefix for request in ALIKE]
-CHOSEN = range(20, 29)
+CHOSEN = range(63, 72)
 SAMPLED = SampleRequest(prefix=(65,), n=2, max_tokens=5, key=1)
 CALLS: dict[str, Callable[[ServerModel], object]] = {
     "scores": lambda model: model.score(ALIKE, Law()),

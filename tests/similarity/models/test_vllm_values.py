@@ -48,7 +48,7 @@ SAMPLED = {
     ]
 }
 PLACE = {"top_logprobs": [{"token_id:7": -1.0}]}
-CHOSEN = {"choices": [{"index": 0, "prompt_token_ids": [6], "logprobs": PLACE}]}
+CHOSEN = {"choices": [{"index": 0, "prompt_token_ids": [6], "token_ids": [7], "logprobs": PLACE}]}
 LISTED = {"top_logprobs": [{"token_id": 7, "logprob": -1.0}]}
 CHOSEN_AFTER_AN_IMAGE = {
     "prompt_token_ids": [1, 9, 9],
