@@ -246,6 +246,10 @@ def _through(
 ) -> httpx.AsyncHTTPTransport:
     """Return what sends requests through a proxy."""
     try:
+        address = httpx.URL(proxy)
+        # httpx looks at neither, and what it calls to connect fails by other errors.
+        if not address.host or not 0 < (address.port or 80) < 2**16:
+            raise ValueError(proxy)
         return httpx.AsyncHTTPTransport(certificates, limits=limits, proxy=proxy)
     except ImportError as error:
         raise MissingDependencyError(

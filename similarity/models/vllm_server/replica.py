@@ -37,6 +37,8 @@ HEALTH = "/health"
 HEALTH_TIMEOUT = 5.0
 FORBIDDEN = 403
 NOT_FOUND = 404
+# No server gives it, but a proxy before one.
+PROXY_KEY = 407
 # Of an answer, however much was requested. Most have some tens of MiB at most.
 MOST_BYTES = 2**28
 OVERLOADED = frozenset({429, 502, 503, 504})
@@ -197,6 +199,9 @@ class Replica:
         except httpx.TimeoutException as error:
             raise self._timed_out(error, path, timeout) from error
         except httpx.TransportError as error:
+            # Of a server of TLS a proxy's refusal comes as this, with its status and words.
+            if isinstance(error, httpx.ProxyError) and str(error).startswith(f"{PROXY_KEY} "):
+                raise self._refused_by_proxy(str(error)) from error
             raise PassingError(
                 BackendUnavailableError(unreached(self._way, self.url, error) + self._no_proxy),
                 lost=True,
@@ -230,6 +235,8 @@ class Replica:
             return known
         if status in (401, 403):
             return self._refused_access(response, said)
+        if status == PROXY_KEY:
+            return self._refused_by_proxy(f"{status} {response.reason_phrase}")
         if status in OVERLOADED:
             what = f"{self._way} is overloaded or not ready (HTTP {status}); try again later"
             what += self._no_proxy
@@ -255,6 +262,13 @@ class Replica:
             return BackendKeyError(advice, answer)
         wants = f"{self.url} wants {key} (HTTP {status}); set {ENVIRONMENT_PREFIX}API_KEY"
         return BackendKeyError(wants)
+
+    def _refused_by_proxy(self, said: str) -> BackendRefusedError:
+        """Return the error of a proxy that wants a user: no waiting ends it."""
+        return BackendRefusedError(
+            f"{self._way} was not reached: the proxy wants a user and a password, or others (HTTP "
+            f"{said}); give them in its address, as http://USER:PASSWORD@host:port{self._no_proxy}"
+        )
 
     def _known_error(self, said: str) -> Exception | None:
         """Return the error for a message of vLLM's own; None if the message is not known."""

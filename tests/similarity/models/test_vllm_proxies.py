@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from similarity.errors import BackendUnavailableError, ConfigError
+from similarity.errors import BackendRefusedError, BackendUnavailableError, ConfigError
 from similarity.models.vllm_server.loader import load_server
 from tests.similarity.models.fake_server import QUICK
 
@@ -17,12 +17,13 @@ CLOSED = "http://127.0.0.1:9"
 
 
 class Proxy(ThreadingHTTPServer):
-    """Answers every request by 502, as a proxy does that reaches no server."""
+    """Answers every request by a status: 502, as a proxy does that reaches no server."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.status = 502
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -31,7 +32,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        self.send_error(502)
+        self.send_error(self.server.status)
+
+    do_CONNECT = do_GET  # noqa: N815  # the name that the class looks for
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -74,12 +77,49 @@ def test_no_proxy_stands_before_this_machine(proxy: Proxy) -> None:
     assert proxy.asked == []
 
 
-@pytest.mark.parametrize("address", ["foo://me:secret@p:1", "http://me:secret@p:port"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "foo://me:secret@p:1",
+        "http://me:secret@p:port",
+        "http://me:secret@p:65536",
+        "http://me:secret@p:-1",
+        "http://me:secret@:80",
+    ],
+)
 def test_a_proxy_that_is_none(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_proxy(monkeypatch, address)
-    with pytest.raises(ConfigError, match="the proxy '.*://…@p:.*' of the environment") as caught:
+    with pytest.raises(ConfigError, match="the proxy '.*://…@p?:.*' of the environment") as caught:
         load_server(AWAY, QUICK)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("address", ["http://", "http://:80", ":80", "https://"])
+def test_a_proxy_without_a_host(
+    variable: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_proxy(monkeypatch, "")
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(ConfigError, match="of the environment has no address that httpx takes"):
+        load_server(AWAY, QUICK)
+
+
+@pytest.mark.parametrize("server", [AWAY, AWAY.replace("http:", "https:")])
+def test_a_proxy_that_wants_a_user(
+    server: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of plain HTTP, the server was said to have answered so."""
+    proxy.status = 407
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret@127.0.0.1:{proxy.server_port}")
+    with pytest.raises(BackendRefusedError) as caught:
+        load_server(server, QUICK)
+    said = str(caught.value)
+    assert said.startswith(f"{server}, asked through the proxy http://…@127.0.0.1:")
+    assert "was not reached: the proxy wants a user" in said
+    assert "(HTTP 407 Proxy Authentication Required)" in said
+    assert "secret" not in said
+    assert len(proxy.asked) == 1
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
