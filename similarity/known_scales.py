@@ -93,7 +93,7 @@ class KnownScales:
         Raises
         ------
         InputError
-            If this user keeps one for them whose file cannot be read.
+            If this user keeps one for them whose file cannot be read, or has another in it.
         """
         return self.named(config) or self.kept(config) or self.shipped(config)
 
@@ -103,8 +103,16 @@ class KnownScales:
 
     def kept(self, config: Settings) -> Calibration | None:
         """Return the one that this user fitted last; raises as `find` does."""
-        found = self._kept.get(_name(self._model.revision, comparable(config.to_dict())))
-        return None if found is None else self._of((found.read(),), config)
+        kept = self._kept.get(_name(self._model.revision, comparable(config.to_dict())))
+        if kept is None:
+            return None
+        found = self._of((kept.read(),), config)
+        if found is None:
+            raise InputError(
+                f"{kept.path} has a scale of another model or way of comparing than its name "
+                f"says; {_of_cache(kept.path)}"
+            )
+        return found
 
     def shipped(self, config: Settings) -> Calibration | None:
         """Return the one that lies beside the model's weights."""
@@ -204,8 +212,13 @@ def _name(revision: str, settings: Mapping[str, Any]) -> str:
     return digest_of({"revision": revision, "settings": settings})
 
 
+def _of_cache(path: Path) -> str:
+    """Return what helps where a file that this user keeps is not what it should be."""
+    return f"{_OF_CACHE}: trajsim scales forget {path.stem}"
+
+
 def _read(path: Path) -> KeptScale:
-    remedy = f"{_OF_CACHE}: trajsim scales forget {path.stem}"
+    remedy = _of_cache(path)
     try:
         found = load_calibrations(path, remedy)
     except InputError as error:

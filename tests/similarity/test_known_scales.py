@@ -1,9 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from similarity.calibration import NAME, Calibration, add_calibration, comparable
+from similarity.calibration import (
+    NAME,
+    Calibration,
+    add_calibration,
+    comparable,
+    write_calibrations,
+)
 from similarity.config import ComparisonConfig
 from similarity.errors import InputError
 from similarity.known_scales import (
@@ -128,10 +135,17 @@ def test_a_damaged_one_hinders_its_own_settings_alone(content: str) -> None:
     assert find_calibration(ToyModel(), CONFIG) is None
 
 
-def test_a_file_under_the_name_of_another_is_not_used() -> None:
+@pytest.mark.parametrize("other", [{"revision": "another"}, {"settings": {}}])
+def test_a_file_under_the_name_of_another_is_refused(other: dict[str, Any]) -> None:
+    """As a copy over it is. Similarities had no scale, unsaid."""
     path = keep(GOOD)
-    add_calibration(path, replace(GOOD, revision="another"))
-    assert find_calibration(ToyModel(), CONFIG) is None
+    write_calibrations(path, [replace(GOOD, **other)])
+    said = f"another model or way of comparing than its name says; .* forget {path.stem}$"
+    with pytest.raises(InputError, match=said):
+        find_calibration(ToyModel(), CONFIG)
+    assert find_calibration(ToyModel(), ComparisonConfig.build(max_tokens=3)) is None
+    keep(GOOD)
+    assert find_calibration(ToyModel(), CONFIG) is not None
 
 
 def test_a_cache_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
