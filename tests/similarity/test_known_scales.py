@@ -135,7 +135,13 @@ def test_a_damaged_one_hinders_its_own_settings_alone(content: str) -> None:
     assert find_calibration(ToyModel(), CONFIG) is None
 
 
-@pytest.mark.parametrize("other", [{"revision": "another"}, {"settings": {}}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"revision": "another"},
+        {"settings": comparable(ComparisonConfig.build(max_tokens=4).to_dict())},
+    ],
+)
 def test_a_file_under_the_name_of_another_is_refused(other: dict[str, Any]) -> None:
     """As a copy over it is. Similarities had no scale, unsaid."""
     path = keep(GOOD)
