@@ -145,6 +145,12 @@ def configure_logs(level: str, style: str) -> None:
     logging.captureWarnings(True)
     # It would log paths as clients write them; the service has lines of its own.
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").addFilter(_has_no_line)
+
+
+def _has_no_line(record: logging.LogRecord) -> bool:
+    """Return whether what uvicorn says has no line of the service's own, with an id."""
+    return record.msg != "Invalid HTTP request received."
 
 
 def logs_written() -> bool:

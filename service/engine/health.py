@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
 
+# Different ones are logged until the model answers again.
+MOST_CAUSES = 8
+
 
 @dataclass(frozen=True)
 class Status:
@@ -76,6 +79,8 @@ class Health:
         self._error: Exception | None = None
         # When that was.
         self._failed = 0.0
+        # What was said of it since the model last answered.
+        self._told: set[str] = set()
         self._doubted = False
         self.draining = False
 
@@ -117,13 +122,17 @@ class Health:
         with self._lock:
             if self._error is not None:
                 logger.warning("the model answers again")
+                self._told.clear()
             self._succeeded, self._error, self._doubted = self._clock(), None, False
 
     def failed(self, error: Exception) -> None:
         """Note that the model is out of reach; until a probe succeeds no request is sent to it."""
         with self._lock:
-            if self._error is None:
-                logger.error("the model does not answer: %s", str(error) or type(error).__name__)
+            cause = str(error) or type(error).__name__
+            # A server that is there again may fail otherwise, as by its certificate.
+            if cause not in self._told and len(self._told) < MOST_CAUSES:
+                self._told.add(cause)
+                logger.error("the model does not answer: %s", cause)
             self._error, self._failed, self._doubted = error, self._clock(), False
 
     @property

@@ -81,7 +81,11 @@ def linger(transport: Transport, seconds: float) -> None:
     A client that goes on to send to one that is closed is reset, and may lose the last answer.
     """
     transport.set_protocol(_Ended(transport.get_protocol()))
-    transport.write_eof()
+    try:
+        transport.write_eof()
+    except OSError:  # so it has been reset already, and nobody reads an answer
+        transport.abort()
+        return
     transport.resume_reading()
     asyncio.get_running_loop().call_later(seconds, transport.close)
 

@@ -203,6 +203,26 @@ def test_one_too_many_that_sends_its_request_late_is_not_reset():
             assert status(late) == b"503"
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"no request\r\n\r\n",
+        b"GET /" + b"a" * 100_000,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n9c40\r\n" + b" " * 40_000 + b"\r\nzz\r\n",
+    ],
+    ids=["garbage", "head", "chunks"],
+)
+def test_who_is_refused_and_gone_leaves_no_connection_and_no_traceback(caplog, sent):
+    """It was reset when its answer was written, and stayed until the time of a body was over."""
+    with serving(ToyModel()) as (url, server):
+        for _ in range(20):
+            with connect(url) as connection:
+                connection.sendall(sent)
+        assert eventually(lambda: not server.server_state.connections, 5)
+    assert "Exception" not in caplog.text
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 def test_who_was_refused_and_stays_is_closed_a_moment_later():
     with running(ToyModel()) as url, connect(url) as connection:
         connection.sendall(b"no request\r\n\r\n")

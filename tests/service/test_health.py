@@ -8,7 +8,7 @@ import pytest
 
 from service.engine.engine import Engine
 from service.engine.exertion import LEAST_WORK, Exertion, processor_time
-from service.engine.health import Health
+from service.engine.health import MOST_CAUSES, Health
 from service.engine.metrics import Metrics
 from service.engine.work import AbandonedError, Batch
 from service.settings import Settings
@@ -201,6 +201,25 @@ def test_an_error_without_words_is_logged_by_its_name(caplog):
     health = Health(Metrics(), fresh_seconds=1, stall_seconds=10)
     health.failed(TimeoutError())
     assert "the model does not answer: TimeoutError" in caplog.text
+
+
+def test_another_cause_of_the_same_outage_is_logged_and_none_twice(caplog):
+    """A server that was there again, with another's certificate, was logged as one that is away."""
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10)
+    for cause in ("refused", "certificate", "refused", "certificate"):
+        health.failed(BackendUnavailableError(cause))
+    health.succeeded()
+    health.failed(BackendUnavailableError("refused"))
+    said = [message.removeprefix("the model ") for message in caplog.messages]
+    away = "does not answer: "
+    assert said == [f"{away}refused", f"{away}certificate", "answers again", f"{away}refused"]
+
+
+def test_causes_that_are_never_the_same_are_few_lines(caplog):
+    health = Health(Metrics(), fresh_seconds=1, stall_seconds=10)
+    for number in range(100):
+        health.failed(BackendUnavailableError(f"no answer for {number} s"))
+    assert len(caplog.messages) == MOST_CAUSES
 
 
 def test_clients_are_sent_away_for_as_long_as_the_model_wants():

@@ -2,6 +2,7 @@ import http.client
 import io
 import json
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -170,6 +171,20 @@ def test_lines_of_libraries_are_for_people_where_ours_are() -> None:
     assert "error   it failed" in lines[0]
     assert lines[1] == "Traceback (most recent call last):"
     assert "old name" not in "".join(lines)
+
+
+@pytest.mark.longer
+def test_what_is_no_request_has_one_line() -> None:
+    with ServeProcess("--model", "toy") as served:
+        port = int(served.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"no request\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        status, errors = served.stop()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert status == 0
+    assert len([line for line in errors.splitlines() if "invalid_http" in line]) == 1
+    assert "Invalid HTTP" not in errors
 
 
 class Refusing(BaseHTTPRequestHandler):
