@@ -22,7 +22,6 @@ from typing import Any
 
 import click
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ceiling import Work, product_rate, profile_work, trajectory_work
@@ -33,6 +32,7 @@ from benchmarks.shapes import SHAPES
 from benchmarks.subjects import Subject, find_subjects
 from benchmarks.vllm_process import vllm_server
 from eval.runs import write_json
+from similarity.cli.tables import console
 from similarity.config import ComparisonConfig
 from similarity.models.loader import DTYPES, load_model
 from similarity.models.local import LocalModel
@@ -210,7 +210,7 @@ def print_table(found: dict[str, Any]) -> None:
         ceiling = found[f"ceiling_{unit}s_a_second"]
         if ceiling:
             table.add_row(f"(d) ceiling, {unit}s", f"{ceiling:.2f} {unit}s", "", "100%", "")
-    Console(highlight=False, width=100).print(table)
+    console().print(table)
 
 
 def _scored(model: Any, pairs: Sequence[tuple[str, str]]) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import click
 import httpx
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.loadtest import new_pairs, served
+from similarity.cli.tables import console
 from similarity.models.loader import EMBEDDED
 from similarity.presets import PAPER, PRESETS
 
@@ -47,7 +47,7 @@ def main(model_name: str, preset: str, seconds: float) -> None:
         for name, bodies in (("a matrix", matrices), ("long targets", long_targets)):
             with heavy_client(url, bodies):
                 add_row(table, name, cheap_requests(url, pairs, seconds), bound)
-    Console().print(table)
+    console().print(table)
 
 
 def matrices() -> Iterator[Body]:

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 import click
 import httpx
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from similarity.cli.choices import ModelChoice, open_model
+from similarity.cli.tables import console
 from similarity.models.loader import EMBEDDED
 from similarity.presets import PAPER, PRESETS
 from similarity.scorers import open_scorer
@@ -137,7 +137,7 @@ def print_table(what: str, offline: tuple[float, float], levels: list[Level]) ->
             *(f"{seconds:.2f}" for seconds in (p50, p95, p99)),
             ", ".join(f"{n} × {status}" for status, n in sorted(level.statuses.items())),
         )
-    Console(highlight=False, width=100).print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

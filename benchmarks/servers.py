@@ -5,11 +5,11 @@ Run as `python -m benchmarks.servers --server http://127.0.0.1:8000`.
 
 import click
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pairs import make_pairs, pairs_a_second
 from similarity.api import compare_pairs
+from similarity.cli.tables import console
 from similarity.config import ComparisonConfig
 from similarity.models.base import LanguageModel
 from similarity.models.loader import EMBEDDED, load_model
@@ -33,7 +33,7 @@ def main(server: str, model_name: str) -> None:
     for in_flight, count in SETTINGS:
         speeds = (_speed(model, in_flight, count) for model in ways.values())
         table.add_row(str(in_flight), *(f"{speed:.2f}" for speed in speeds))
-    Console(highlight=False, width=100).print(table)
+    console().print(table)
 
 
 def _speed(model: LanguageModel, in_flight: int, count: int) -> float:

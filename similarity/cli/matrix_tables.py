@@ -31,7 +31,7 @@ def print_matrix(result: SimilarityMatrix) -> None:
     page.print(one_line(scale_and_source(result.fingerprint)), style="italic")
     if result.columns != result.rows:
         for number, text in enumerate(result.columns, 1):
-            page.print(f"column {number}: {printable(text)}", markup=False)
+            page.print(f"column {number}: {one_line(text)}")
 
 
 def _part(result: SimilarityMatrix, columns: slice, label: int) -> Table:

@@ -167,7 +167,7 @@ def _display(*columns: ProgressColumn, delay: float | None = None) -> Iterator[P
     stream = sys.stderr
     display = Progress(
         *columns,
-        console=Console(file=stream),
+        console=Console(file=stream, markup=False, emoji=False),
         transient=True,
         # What a command prints is its own: it may go to a file.
         redirect_stdout=False,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -93,7 +92,7 @@ def print_trajectories(explanation: TrajectoryExplanation) -> None:
 
 def one_line(text: str) -> str:
     """Return what others wrote as one line of a table, for any terminal."""
-    return escape(printable(text))
+    return printable(text)
 
 
 def words_in_line(text: str) -> str:
@@ -120,7 +119,14 @@ def _between(ends: tuple[float, float]) -> str:
 
 
 class _Page(Console):
-    """A console on which no text moves the cursor or turns the direction of writing."""
+    """A console that shows each text as it is written, and lets none move the cursor.
+
+    Neither `[red]` nor `:key:` is markup on it, wherever it stands. No text turns the direction of
+    writing.
+    """
+
+    def __init__(self, width: int | None = None) -> None:
+        super().__init__(width=width, markup=False, emoji=False, highlight=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return what is shown of a text, with all but its line ends printable."""
@@ -129,8 +135,8 @@ class _Page(Console):
 
 def console() -> Console:
     """Return the terminal, or a page of fixed width where there is none."""
-    page = _Page(highlight=False)
-    return page if page.is_terminal else _Page(highlight=False, width=PIPE_WIDTH)
+    page = _Page()
+    return page if page.is_terminal else _Page(PIPE_WIDTH)
 
 
 def digits_to_compare(values: Sequence[float], borders: Sequence[float]) -> int:

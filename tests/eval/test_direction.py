@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,17 @@ def test_a_file_without_the_label_is_refused_by_its_labels(
     result = CliRunner().invoke(main, ["eval", "entailment", str(file), "--model", "toy"])
     assert result.exit_code != 0
     assert named in result.stderr
+
+
+@pytest.mark.parametrize("label", ["n/a [/]", "[u]y", ":id:", "a\\", "[/x]:id:"])
+def test_a_label_is_shown_as_it_is_written(tmp_path: Path, label: str) -> None:
+    """Brackets ended the command in an error of markup, after all its work."""
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"label,sentence1,sentence2\nentailment,a dog,a b\n{label},a c,b d\n")
+    command = ["eval", "entailment", str(file), "--model", "toy", "--no-likelihoods"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert f"area against {label} \n" in re.sub(" +", " ", result.stdout)
 
 
 @pytest.mark.longer

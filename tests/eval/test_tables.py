@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from eval.tables import print_gaps, print_results
+from similarity.cli import tables
 
 METHODS = ("trajectories, implies", "last token, whitened")
 TASKS = ("stsb-test", *(f"sts{year}-test" for year in range(12, 17)), "sick-r-test")
@@ -41,7 +41,7 @@ def printed(
     width: int,
     content: dict[str, Any],
 ) -> str:
-    monkeypatch.setattr("eval.tables.console", lambda: Console(width=width))
+    monkeypatch.setattr(tables, "PIPE_WIDTH", width)
     print_results(content)
     return capsys.readouterr().out
 
@@ -63,6 +63,17 @@ def test_one_task_has_its_interval_on_any_terminal(
     text = printed(monkeypatch, capsys, 80, results(("stsb-dev",)))
     assert text.count("-14.0…-8.0") == len(METHODS)
     assert "average" not in text
+
+
+def test_names_are_shown_as_they_are_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`:id:` became a picture, and a tag that ends nothing ended the command."""
+    name = "[/x]:id:[u]y"
+    text = printed(monkeypatch, capsys, 200, results((name,)))
+    assert text.count(name) == 2
+    monkeypatch.setattr("tests.eval.test_tables.METHODS", (name, METHODS[1]))
+    assert printed(monkeypatch, capsys, 200, results()).count(name) == 2
 
 
 def test_no_interval_where_none_was_drawn(

@@ -37,7 +37,7 @@ def test_what_is_printed_is_on_the_side_of_its_border(value: float, border: floa
         # Both kinds of quotation marks stand as they are.
         ('Can\'t "help"', 'Can\'t "help"'),
         ("one\ntwo\ttabs", "one\\ntwo\\ttabs"),
-        ("\x1b[31mred [bold]", "\\x1b[31mred \\[bold]"),
+        ("\x1b[31mred [bold]", "\\x1b[31mred [bold]"),
         ("\u202efiles", "\\u202efiles"),
         ("Größe ひ", "Größe ひ"),
     ],
