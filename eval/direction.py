@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from eval.labelled import Labelled, Pair
+from eval.labelled import ENTAILMENT, REST, Labelled, Pair
 from eval.methods.lexical import word_overlap
 from eval.protocol import FEWEST
 from similarity.arrays import FloatArray
@@ -25,7 +25,6 @@ from similarity.vectors.trigrams import words_of
 
 Scores = Callable[[Sequence[Pair]], Sequence[float]]
 
-ENTAILMENT = "entailment"
 # Lengths of a pair that differ by so many words at most are alike.
 ALIKE = 2
 RESAMPLES = 1000
@@ -214,7 +213,7 @@ def entailment_figures(
         high = np.array(of(pairs))
         low = {label: np.array(of(others[label])) for label in others}
         if len(low) > 1:
-            low["the rest"] = np.concatenate(list(low.values()))
+            low[REST] = np.concatenate(list(low.values()))
         for label, scores in low.items():
             figures = found.setdefault(f"area against {label}", {})
             figures[name] = asdict(area(high, scores, seed))

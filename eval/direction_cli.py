@@ -16,7 +16,7 @@ from similarity.cli.notes import note
 from similarity.cli.options import model_options
 from similarity.cli.places import note_places
 from similarity.cli.progress import progress_bars
-from similarity.cli.tables import console
+from similarity.cli.tables import console, one_line
 from similarity.cli.terminal import json_option, print_json
 from similarity.entailment.estimators import ESTIMATORS
 from similarity.entailment.opening import open_entailment
@@ -65,8 +65,9 @@ def entailment(
     """Print how well scores find the premise of a pair in FILE, and the pairs with entailment.
 
     FILE is a .tsv, .csv, .jsonl or .parquet file. Pairs whose first text entails the second have
-    the label 'entailment'. Choose all other labels freely. Each is compared with entailment, and
-    so are all of them together. In .tsv a quotation mark is a character.
+    the label 'entailment', in capitals or not. Choose all other labels freely, but not 'the rest'.
+    Each is compared with entailment, and so are all of them together, as 'the rest'. In .tsv a
+    quotation mark is a character.
     """
     rows = read_labelled(file, _columns(columns, 3))
     _note(file, [row.pair for row in rows])
@@ -153,7 +154,7 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         return
     for name, figures in found.items():
         if isinstance(figures, dict) and name != "published":
-            table = Table("score", "x 100", "95 %", "pairs", title=name)
+            table = Table("score", "x 100", "95 %", "pairs", title=one_line(name))
             for score, one in figures.items():
                 table.add_row(score, f"{one['value']:.1f}", _interval(one), str(one["pairs"]))
             if any(one["low"] is None for one in figures.values()):

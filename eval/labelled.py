@@ -10,6 +10,11 @@ from similarity.prompts import checked_text
 
 Pair = tuple[str, str]
 
+# The label of pairs whose first text entails the second.
+ENTAILMENT = "entailment"
+# What all other labels are called together.
+REST = "the rest"
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -32,10 +37,10 @@ def read_labelled(path: Path, columns: Sequence[str]) -> list[Labelled]:
     Raises
     ------
     InputError
-        If it cannot be read, or a row is malformed.
+        If it cannot be read, a row is malformed, or a label is empty or REST.
     """
     return [
-        Labelled(label.strip().lower(), _pair(place, first, second))
+        Labelled(_label(place, columns[0], label), _pair(place, first, second))
         for place, (label, first, second) in _texts(path, columns)
     ]
 
@@ -58,6 +63,20 @@ def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]
         if len(found) < len(columns):
             raise InputError(f"{place}: want texts as {', '.join(columns)}")
         yield place, found
+
+
+def _label(place: str, column: str, given: str) -> str:
+    label = given.strip().lower()
+    if not label:
+        raise InputError(
+            f"{place}: {column} is empty; want {ENTAILMENT!r} or another label; else leave it out"
+        )
+    if label == REST:
+        raise InputError(
+            f"{place}: {column} must not be {given!r}, as all labels but {ENTAILMENT!r} are called "
+            "together; name it otherwise, such as 'other'"
+        )
+    return label
 
 
 def _pair(place: str, first: str, second: str) -> Pair:

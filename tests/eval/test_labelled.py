@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,27 @@ def test_files_are_read_or_refused(tmp_path: Path) -> None:
     wrong.write_text(NLI, encoding="utf-8")
     with pytest.raises(InputError, match="must end in"):
         list(read_labelled(wrong, ("label", "sentence1", "sentence2")))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("", "kind is empty; want 'entailment' or another label"),
+        ("  ", "kind is empty"),
+        ("the rest", "kind must not be 'the rest', as all labels but 'entailment' are called"),
+        (" The Rest", "kind must not be ' The Rest', as .*; name it otherwise"),
+    ],
+)
+def test_a_label_without_a_table_of_its_own_is_refused_with_its_line(
+    tmp_path: Path, ending: str, label: str, message: str
+) -> None:
+    """Figures of all other labels together took the place of those of `the rest`."""
+    file, columns = tmp_path / f"pairs.{ending}", ("kind", "first", "second")
+    rows = [("entailment", "a", "b"), (label, "c", "d")]
+    lines = [",".join(row) for row in (columns, *rows)]
+    if ending == "jsonl":
+        lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+    file.write_text("\n".join(lines))
+    with pytest.raises(InputError, match=rf"pairs\.{ending} line {len(lines)}: {message}"):
+        read_labelled(file, columns)
