@@ -78,7 +78,7 @@ def _settings(methods: Mapping[str, Any], method: str) -> Mapping[str, Any]:
     if method not in allowed:
         raise ConfigError(
             f"{method!r} is no method of this run with a distance; name one by --method: "
-            f"{', '.join(allowed) or 'it has none'}"
+            f"{', '.join(map(repr, allowed)) or 'it has none'}"
         )
     settings: Mapping[str, Any] = methods[method]
     return settings

@@ -73,7 +73,7 @@ def refuse_unused(
         refuse_options(
             ["--unlabelled"],
             "is of methods that are fitted to such texts, and none of this run is; leave it out, "
-            f"or give a --method of {', '.join(FITTED_TO_TEXTS)}",
+            f"or give a --method of {', '.join(map(repr, FITTED_TO_TEXTS))}",
         )
 
 

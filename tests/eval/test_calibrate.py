@@ -56,7 +56,7 @@ def test_the_file_is_for_the_runs_model_and_setting(run: Path) -> None:
 
 def test_a_run_without_trajectories_is_refused_by_what_it_has(tmp_path: Path) -> None:
     run = scored(tmp_path, FIXTURE, "--no-trajectories", "--method", "fast")
-    with pytest.raises(ConfigError, match="'trajectories' is no method .* by --method: fast"):
+    with pytest.raises(ConfigError, match="'trajectories' is no method .* by --method: 'fast'"):
         calibrate(run)
 
 
