@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eval.pair_files import NAMED, rows
 from similarity.errors import InputError
-from similarity.prompts import checked_text
+from similarity.prompts import checked_text, is_blank
 
 Pair = tuple[str, str]
 
@@ -67,9 +67,10 @@ def _texts(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, list[str]]
 
 def _label(place: str, column: str, given: str) -> str:
     label = given.strip().lower()
-    if not label:
+    if is_blank(label):
         raise InputError(
-            f"{place}: {column} is empty; want {ENTAILMENT!r} or another label; else leave it out"
+            f"{place}: {column} is empty; want {ENTAILMENT!r} or another label. Fill it, or leave "
+            "the row out"
         )
     if label == REST:
         raise InputError(

@@ -36,6 +36,7 @@ def test_files_are_read_or_refused(tmp_path: Path) -> None:
     [
         ("", "kind is empty; want 'entailment' or another label"),
         ("  ", "kind is empty"),
+        ("\u200b", "kind is empty"),
         ("the rest", "kind must not be 'the rest', as all labels but 'entailment' are called"),
         (" The Rest", "kind must not be ' The Rest', as .*; name it otherwise"),
     ],
