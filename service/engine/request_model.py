@@ -32,6 +32,7 @@ from similarity.models.base import (
     ignore_progress,
 )
 from similarity.models.prefix import ImageTokens
+from similarity.models.waiting import waiting_while
 from similarity.models.wrapper import WrapperModel
 from similarity.slices import slices
 from similarity.vectors.meaning import Features, MeaningVectors
@@ -111,11 +112,13 @@ class RequestModel(WrapperModel):
         self._call(lambda: self.wrapped.check_scoring(law))
 
     def _call(self, function: Callable[[], Result]) -> Result:
-        """Call the model outside of the scheduler: the engine may give this up."""
+        """Call the model outside of the scheduler; what `cancel` was given ends the call."""
         self.check_cancelled()
         began = self.calling = time.monotonic()
         try:
-            return function()
+            # Or it would keep its place at a server that does not answer, long after the request.
+            with waiting_while(self.check_cancelled):
+                return function()
         finally:
             self.calling = 0.0
             self.usage.seconds["tokenize"] += time.monotonic() - began

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -30,6 +31,16 @@ def _made(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_EXCL, 0o666)
 
 
+def _is_special(path: Path) -> bool:
+    """Return whether a path leads to a pipe, a socket or a device."""
+    try:
+        # Of one look: another process may delete the file at any moment.
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def open_held(path: Path, remedy: str = _WAIT) -> tuple[FileIO, bool]:
     """Open a file to append, for this process alone until it is closed; make it where needed.
 
@@ -46,7 +57,7 @@ def open_held(path: Path, remedy: str = _WAIT) -> tuple[FileIO, bool]:
     Raises
     ------
     InputError
-        If another process holds it.
+        If another process holds it, or it is a pipe, a socket or a device.
     OSError
         If it cannot be opened.
     """
@@ -54,6 +65,11 @@ def open_held(path: Path, remedy: str = _WAIT) -> tuple[FileIO, bool]:
         try:
             file, is_new = FileIO(path, "ab", opener=_made), True
         except FileExistsError:
+            # To open a pipe would wait for its reader.
+            if _is_special(path):
+                raise InputError(
+                    f"{path} is no plain file; move it away, or write to another place"
+                ) from None
             file, is_new = FileIO(path, "ab"), False
         try:
             # Held by the open file, so the system frees it however the process ends.

@@ -123,6 +123,11 @@ def hold_parts(path: Path) -> Iterator[PartsFolder]:
         )
     with Journal.hold(folder / _JOURNAL) as journal:
         try:
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise InputError(
+                    f"cannot write {path}: {folder} is read-only, and what is done lies there; "
+                    "make it writable, or write to another place"
+                )
             _check_written(folder, journal)
         except BaseException:
             journal.discard()
@@ -130,10 +135,14 @@ def hold_parts(path: Path) -> Iterator[PartsFolder]:
         place = PartsFolder(path, journal)
         try:
             yield place
-        finally:
+        except BaseException:
             if not place.is_of_use:
-                with writing(path):
+                with suppress(OSError):  # the error itself is what is told
                     place.clear()
+            raise
+        with writing(folder):
+            if not place.is_of_use:
+                place.clear()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -94,6 +95,34 @@ def test_requests_for_new_texts_get_503_soon_and_an_answer_when_it_is_back(mode,
         backend.mode = "well"
         assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, 30)
         assert ask("third").status_code == 200
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_calls_that_were_given_up_keep_no_place_at_a_server_that_is_back(monkeypatch, leaves):
+    """As many as a server takes at once kept the next probe out until their own time was over."""
+    monkeypatch.setattr("service.http.app.served_vectors", lambda _settings, _model: None)
+    backend = Backend()
+    config = replace(STUBBORN, in_flight=4)
+    model = load_server("http://one:8000", config, transport=transport(one=backend))
+    with running(model, probe_seconds=1, deadline_seconds=PATIENCE) as url:
+
+        def ask(text):
+            body = {"pairs": [[f"text {text}", "b"]], **SMALL}
+            try:
+                patience = 1.0 if leaves and text != "last" else 2 * PATIENCE
+                return httpx.post(f"{url}/v1/similarity", json=body, timeout=patience).status_code
+            except httpx.ReadTimeout:
+                return None
+
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200)
+        assert ask("first") == 200
+        backend.mode = "stopped"
+        with ThreadPoolExecutor(12) as pool:
+            assert set(pool.map(ask, range(12))) <= {503, None}
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 503)
+        backend.mode = "well"
+        assert eventually(lambda: httpx.get(f"{url}/health/ready").status_code == 200, 30)
+        assert ask("last") == 200
 
 
 def served_backend(monkeypatch, backend, **settings):

@@ -12,6 +12,7 @@ from typing import TypeVar
 from anyio.from_thread import BlockingPortal
 
 from similarity.models.base import OnProgress, ignore_progress
+from similarity.models.waiting import check_waiting
 
 T = TypeVar("T")
 
@@ -52,7 +53,8 @@ class Background:
     ) -> T:
         """Return the result of `work`; call `on_progress` with its counts, in this thread.
 
-        An error of `on_progress`, or an interrupt of this thread, cancels the work.
+        An error of `on_progress` or of `check_waiting`, or an interrupt of this thread, cancels
+        the work.
         """
         finished: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         future: Future[T] = self._portal.start_task_soon(work, finished.put)
@@ -60,6 +62,7 @@ class Background:
         try:
             while (count := _next(finished)) is not None:
                 on_progress(count)
+                check_waiting()
             return future.result()
         except BaseException:
             future.cancel()

@@ -1,5 +1,6 @@
 """The parts of a file: kept until all are done, and errors of writing told from all others."""
 
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -177,3 +178,41 @@ def test_many_at_once_work_or_are_told_that_another_does(tmp_path: Path) -> None
     assert {one for number, one in enumerate(found) if one != str(number)} <= {told}
     assert found != [told] * 400
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_only_folder_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All was computed and written, and then the file was said not to be."""
+
+    def begin() -> None:
+        with parts_of(path, {}) as parts:
+            parts.write(0, lambda new: new.write_text("done"))
+            raise ZeroDivisionError
+
+    path = tmp_path / "x.npy"
+    with pytest.raises(ZeroDivisionError):
+        begin()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match=r"cannot write .*x\.npy: .*x\.npy\.parts is read-only"):
+        check_parts(path)
+    monkeypatch.undo()
+    assert is_begun(path)
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_what_cannot_be_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InputError, match=r"cannot write .*x\.npy\.parts: Permission denied"):
+        check_parts(tmp_path / "x.npy")
+
+
+def test_what_cannot_be_deleted_hides_no_other_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ZeroDivisionError), hold_parts(tmp_path / "x.npy"):
+        raise ZeroDivisionError
