@@ -59,7 +59,7 @@ def check_different(prefixes: Sequence[TokenIds], rows: Rows | LogProbs, what: s
         if _much_apart(first.setdefault(row.tobytes(), prefix), prefix):
             raise WrongAnswerError(
                 f"gave two different prompts the same {what}; does something between repeat "
-                "answers or cut prompts?"
+                "answers or cut prompts, or are the model's weights damaged?"
             )
 
 

@@ -81,15 +81,22 @@ def test_no_sound_network_is_refused(tmp_path: Path, architecture: str, dtype: s
 @pytest.mark.longer
 @pytest.mark.parametrize("noise", [0.0, 1e-6, 1e-5])
 def test_log_probabilities_of_rounding_alone_make_no_vectors(noise: float, load: Load) -> None:
-    served = load(server=FakeServer(Deaf(noise)))
+    models: list[LanguageModel] = [Deaf(noise)]
+    if noise:
+        models.append(load(server=FakeServer(Deaf(noise))))
     groups: list[GroupConfig] = [
         ProfileConfig(prompt=PROMPT, tokens=64),
         TrajectoriesConfig(prompt=PROMPT, length=2),
     ]
-    for model in (Deaf(noise), served):
+    for model in models:
         for group in groups:
             with pytest.raises(WrongAnswerError, match=REFUSED):
                 fitted(model, group)
+
+
+def test_a_server_whose_log_probabilities_are_all_one_is_refused_at_loading(load: Load) -> None:
+    with pytest.raises(WrongAnswerError, match=r"the same log-prob.* weights damaged\?$"):
+        load(server=FakeServer(Deaf(0.0)))
 
 
 def test_texts_that_are_all_one_are_not_the_models_fault(
